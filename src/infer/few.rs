@@ -11,8 +11,9 @@ use pulp::{Arch, Simd, WithSimd};
 
 /// The rows of the matrix that a thread takes at once.
 const ROWS: usize = 32;
-/// The vectors that are summed beside each other, because a sum waits for the one before it.
-const SUMS: usize = 4;
+/// The vectors that are summed beside each other, because a sum waits for the one before it. With four, the constants of a widening
+/// find no register.
+const SUMS: usize = 2;
 
 /// True if [`multiply`] knows this matrix.
 pub fn fits(weight: &Tensor) -> bool {
@@ -85,13 +86,15 @@ impl Widen for f32 {
 impl Widen for f16 {
     #[inline(always)]
     fn widen(self) -> f32 {
-        let wide = (i32::from(self.to_bits() as i16) << 13) as u32; // exponent and fraction in their places, and the sign
-        let usual = (wide & 0x8fff_e000) + ((127 - 15) << 23);
+        // exponent and fraction in their places, and the sign
+        let wide = (i32::from(self.to_bits() as i16) << 13) as u32 & 0x8fff_e000;
+        let usual = wide + ((127 - 15) << 23);
+        let next = usual + (1 << 23);
         match wide & 0x0f80_0000 {
             // below 2⁻¹⁴ there is no leading one
-            0 => f32::from_bits(usual + (1 << 23)) - f32::from_bits((wide & 0x8000_0000) | ((127 - 14) << 23)),
+            0 => f32::from_bits(next) - f32::from_bits(next & 0xff80_0000),
             // infinity and NaN have the largest exponent
-            0x0f80_0000 => f32::from_bits(usual | 0x7f80_0000),
+            0x0f80_0000 => f32::from_bits(usual + ((127 - 15) << 23)),
             _ => f32::from_bits(usual),
         }
     }
@@ -146,9 +149,9 @@ impl<T: Widen> WithSimd for Dots<'_, T> {
                 let each = sums.iter_mut().zip(numbers).zip(x);
                 each.for_each(|((sum, number), x)| *sum = simd.mul_add_e_f32s(*number, *x, *sum));
             }
-            let [a, b, c, d] = sums;
+            let [a, b] = sums;
             let rest = row[whole..].iter().zip(&x[whole..]).map(|(number, x)| number.widen() * x).sum::<f32>();
-            *out = simd.reduce_sum_f32s(simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d))) + rest;
+            *out = simd.reduce_sum_f32s(simd.add_f32s(a, b)) + rest;
         }
     }
 }

@@ -28,6 +28,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::{Module, VarBuilder};
 use image::RgbImage;
 use indexmap::IndexMap;
+use rayon::prelude::*;
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 pub use reader::{EncodeText, LabelReader, OpenTokens};
@@ -171,17 +172,17 @@ impl Contrast {
     fn look(&mut self, pictures: &[&RgbImage]) -> Result<Vec<Vec<f32>>, Fault> {
         let Perception::Pictures { tower, preparation, side } = &mut self.perception else { return Err(wrong_input()) };
         let (begun, side) = (Instant::now(), *side);
-        let mut values = Vec::with_capacity(pictures.len() * 3 * side * side);
-        for picture in pictures {
+        let prepare = |picture: &&RgbImage| {
             let (one, height, width) = preparation.apply(picture)?;
-            if (height, width) != (side, side) {
-                return Err(Fault::model(format!(
+            match (height, width) == (side, side) {
+                true => Ok(one),
+                false => Err(Fault::model(format!(
                     "{} prepares pictures of {width}×{height}, but the model requires {side}×{side}",
                     preparation.name
-                )));
+                ))),
             }
-            values.extend(one);
-        }
+        };
+        let values = pictures.par_iter().map(prepare).collect::<Result<Vec<_>, Fault>>()?.concat();
         let shape = (pictures.len(), 3, side, side);
         let pixels = Tensor::from_vec(values, shape, &self.device).and_then(|x| x.to_dtype(self.dtype));
         let prepared = begun.elapsed();
