@@ -64,6 +64,24 @@ impl Linear {
         Linear { decodes: true, ..self }
     }
 
+    /// One map with the outputs of several, whose matrices are floating and of one format.
+    pub fn join(maps: &[&Linear]) -> Result<Linear> {
+        let weight = |map: &&Linear| match &map.weight {
+            Weight::Floating(linear) => Ok(linear.weight().clone()),
+            _ => bail!("only floating matrices are joined"),
+        };
+        let weights = maps.iter().map(weight).collect::<Result<Vec<_>>>()?;
+        let Some(like) = maps.iter().find_map(|map| map.bias.as_ref()) else {
+            return Ok(Linear::new(Tensor::cat(&weights, 0)?, None));
+        };
+        let bias = |(map, weight): (&&Linear, &Tensor)| match &map.bias {
+            Some(bias) => Ok(bias.clone()),
+            None => Tensor::zeros(weight.dim(0)?, like.dtype(), like.device()),
+        };
+        let biases = maps.iter().zip(&weights).map(bias).collect::<Result<Vec<_>>>()?;
+        Ok(Linear::new(Tensor::cat(&weights, 0)?, Some(Tensor::cat(&biases, 0)?)))
+    }
+
     /// True if its matrix is stored with 16 bits and is widened while it is multiplied.
     pub fn is_narrow(&self) -> bool {
         matches!(&self.weight, Weight::Floating(linear) if is_narrow(linear.weight()))

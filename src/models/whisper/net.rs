@@ -27,60 +27,65 @@ const EPS: f64 = 1e-5;
 
 /// The linear maps of one attention; Whisper's keys lack a bias.
 struct Attention {
-    query: Linear,
-    key: Linear,
-    value: Linear,
+    /// Queries of tokens; in attention to the tokens themselves, their keys and values beside them.
+    tokens: Linear,
+    /// Keys and values of the encoder's output, in attention to it.
+    sound: Option<Linear>,
     out: Linear,
+    width: usize,
     heads: usize,
 }
 
 impl Attention {
-    /// Reads the maps; `keys` holds those of keys and values.
-    fn load(
-        side: &Side,
-        vb: VarBuilder<'_>,
-        keys: impl Fn(&Side, Linear, &VarBuilder<'_>) -> Result<Linear>,
-    ) -> Result<Attention> {
-        let width = side.width;
+    /// Attention of the decoder to its own tokens, or with `hears` to the encoder's output.
+    fn load(side: &Side, hears: bool, vb: VarBuilder<'_>) -> Result<Attention> {
+        let (width, heads) = (side.width, side.heads);
         let map = |name| ops::linear_with_bias(width, width, vb.pp(name));
+        let (query, key, value) = (map("q_proj")?, ops::linear(width, width, vb.pp("k_proj"))?, map("v_proj")?);
+        let (tokens, sound) = match hears {
+            true => (query, Some(ops::packed(Linear::join(&[&key, &value])?, &vb, side.precision)?)),
+            false => (Linear::join(&[&query, &key, &value])?, None),
+        };
         Ok(Attention {
-            query: side.token_map(map("q_proj")?, &vb)?,
-            key: keys(side, ops::linear(width, width, vb.pp("k_proj"))?, &vb)?,
-            value: keys(side, map("v_proj")?, &vb)?,
+            tokens: side.token_map(tokens, &vb)?,
+            sound,
             out: side.token_map(map("out_proj")?, &vb)?,
-            heads: side.heads,
+            width,
+            heads,
         })
     }
 
-    /// (1, t, width) -> (1, heads, t, width / heads)
-    fn split(&self, x: &Tensor) -> Result<Tensor> {
-        let (one, t, width) = x.dims3()?;
-        x.reshape((one, t, self.heads, width / self.heads))?.transpose(1, 2)?.contiguous()
+    /// The part `n` of `x`, (1, t, parts · width): (1, heads, t, width / heads).
+    fn part(&self, x: &Tensor, n: usize) -> Result<Tensor> {
+        let x = x.narrow(2, n * self.width, self.width)?;
+        x.reshape((1, (), self.heads, self.width / self.heads))?.transpose(1, 2)?.contiguous()
     }
 
-    /// Keys and values of `x`, (1, s, width): both (1, heads, s, width / heads).
+    /// Keys and values of the encoder's output, (1, s, width): both (1, heads, s, width / heads).
     fn keys(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
-        Ok((self.split(&self.key.forward(x)?)?, self.split(&self.value.forward(x)?)?))
+        let Some(map) = &self.sound else { bail!("this attention hears nothing: this is a bug") };
+        let both = map.forward(x)?;
+        Ok((self.part(&both, 0)?, self.part(&both, 1)?))
     }
 
-    /// Scaled queries of `x`, (1, t, width): (1, heads, t, width / heads).
-    fn queries(&self, x: &Tensor) -> Result<Tensor> {
-        let d = x.dim(2)? / self.heads;
-        self.split(&self.query.forward(x)?)? * (d as f64).powf(-0.5)
+    /// The scaled queries in what `tokens` gave: (1, heads, t, width / heads).
+    fn queries(&self, mapped: &Tensor) -> Result<Tensor> {
+        let d = self.width / self.heads;
+        self.part(mapped, 0)? * (d as f64).powf(-0.5)
     }
 
-    /// How much some heads attend to each of the `positions` for one token `x`, (1, 1, width): a row for each head.
-    fn weights(&self, x: &Tensor, kept: &Kept, positions: usize, heads: &[u32]) -> Result<Vec<Vec<f32>>> {
-        let queries = self.queries(x)?;
+    /// How much some heads attend to each of the `positions` for one token with these queries, (1, heads, 1, width / heads): a row for
+    /// each head.
+    fn weights(&self, queries: &Tensor, kept: &Kept, positions: usize, heads: &[u32]) -> Result<Vec<Vec<f32>>> {
         let one = |head: &u32| {
             let part = |x: &Tensor| x.narrow(1, *head as usize, 1);
             match kept {
                 Kept::Blocks(kv) => {
-                    let query: Vec<f32> = part(&queries)?.flatten_all()?.to_vec1()?;
+                    let query: Vec<f32> = part(queries)?.flatten_all()?.to_vec1()?;
                     Ok(ops::softmax(&kv.scores(*head as usize, &query, positions), 1.0))
                 }
                 Kept::Joined(Some((keys, _))) => {
-                    let scores = part(&queries)?.matmul(&part(keys)?.t()?)?; // (1, 1, 1, s)
+                    let scores = part(queries)?.matmul(&part(keys)?.t()?)?; // (1, 1, 1, s)
                     candle_nn::ops::softmax_last_dim(&scores)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
                 }
                 Kept::Joined(None) => bail!("there are no keys: this is a bug"),
@@ -89,15 +94,15 @@ impl Attention {
         heads.iter().map(one).collect()
     }
 
-    /// The attention of `x`, (1, t, width); each of its positions sees a span of what is kept. `mask` is the same for scores.
-    fn forward(&self, x: &Tensor, kept: &Kept, spans: &[SeenSpan], mask: Option<&Tensor>) -> Result<Tensor> {
-        let queries = self.queries(x)?;
+    /// The attention of `queries`, (1, heads, t, width / heads), each of which sees a span of what is kept: (1, t, width). `mask` is the
+    /// same for scores.
+    fn attend(&self, queries: &Tensor, kept: &Kept, spans: &[SeenSpan], mask: Option<&Tensor>) -> Result<Tensor> {
         let mixed = match kept {
             Kept::Blocks(kv) => causal::look(&queries.squeeze(0)?, self.heads, &[Seen { kv, spans }])?,
-            Kept::Joined(Some((k, v))) => ops::attend_heads(&queries, k, v, mask)?.transpose(1, 2)?,
+            Kept::Joined(Some((k, v))) => ops::attend_heads(queries, k, v, mask)?.transpose(1, 2)?,
             Kept::Joined(None) => bail!("there are no keys: this is a bug"),
         };
-        self.out.forward(&mixed.reshape(x.dims())?)
+        self.out.forward(&mixed.reshape((1, (), self.width))?)
     }
 }
 
@@ -150,11 +155,10 @@ impl Block {
     fn load(side: &Side, vb: VarBuilder<'_>) -> Result<Block> {
         let w = side.width;
         let norm = |name: &str| ops::layer_norm(w, EPS, vb.pp(name));
-        let sound_map = |side: &Side, map, vb: &VarBuilder<'_>| ops::packed(map, vb, side.precision);
         Ok(Block {
-            attention: Attention::load(side, vb.pp("self_attn"), Side::token_map)?,
+            attention: Attention::load(side, false, vb.pp("self_attn"))?,
             norm: norm("self_attn_layer_norm")?,
-            cross: (Attention::load(side, vb.pp("encoder_attn"), sound_map)?, norm("encoder_attn_layer_norm")?),
+            cross: (Attention::load(side, true, vb.pp("encoder_attn"))?, norm("encoder_attn_layer_norm")?),
             up: side.token_map(ops::linear_with_bias(w, side.inner, vb.pp("fc1"))?, &vb)?,
             down: side.token_map(ops::linear_with_bias(side.inner, w, vb.pp("fc2"))?, &vb)?,
             norm_last: norm("final_layer_norm")?,
@@ -344,11 +348,11 @@ impl Net {
         let before: Vec<SeenSpan> = (length..length + t).map(|last| (0, last + 1)).collect();
         let all = vec![(0, positions); t];
         for (n, block) in self.decoder.iter().enumerate() {
-            let y = block.norm.forward(&x)?;
-            memory.own[n].append(block.attention.keys(&y)?, length)?;
-            x = (&x + block.attention.forward(&y, &memory.own[n], &before, mask.as_ref())?)?;
-            let (cross, norm) = &block.cross;
-            let y = norm.forward(&x)?;
+            let (own, (cross, norm)) = (&block.attention, &block.cross);
+            let mapped = own.tokens.forward(&block.norm.forward(&x)?)?;
+            memory.own[n].append((own.part(&mapped, 1)?, own.part(&mapped, 2)?), length)?;
+            x = (&x + own.attend(&own.queries(&mapped)?, &memory.own[n], &before, mask.as_ref())?)?;
+            let queries = cross.queries(&cross.tokens.forward(&norm.forward(&x)?)?)?;
             let (places, heads): (Vec<usize>, Vec<u32>) = wanted
                 .iter()
                 .enumerate()
@@ -356,10 +360,10 @@ impl Net {
                 .map(|(at, (_, head))| (at, *head as u32))
                 .unzip();
             if !heads.is_empty() {
-                let rows = cross.weights(&y, &memory.heard[n], positions, &heads)?;
+                let rows = cross.weights(&queries, &memory.heard[n], positions, &heads)?;
                 places.into_iter().zip(rows).for_each(|(at, row)| seen[at] = row);
             }
-            x = (&x + cross.forward(&y, &memory.heard[n], &all, None)?)?;
+            x = (&x + cross.attend(&queries, &memory.heard[n], &all, None)?)?;
             x = block.feed(&x)?;
         }
         memory.length += t;
