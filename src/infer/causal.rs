@@ -7,11 +7,11 @@
 
 mod kernel;
 
-use super::linear::in_parallel;
-use candle_core::{CpuStorage, Result, Storage, Tensor, bail};
+use super::{dense::with_values, linear::in_parallel};
+use candle_core::{Result, Tensor};
 use half::f16;
 use kernel::{QueryChunk, Stored, padded};
-use std::{ops::Deref, sync::Arc};
+use std::sync::Arc;
 
 /// The positions of a block.
 pub(super) const BLOCK: usize = 64;
@@ -133,12 +133,8 @@ impl KvBlocks {
 
     /// Appends keys and values, both (kv heads, positions, head), after the first `length` positions.
     pub fn extend(&mut self, k: &Tensor, v: &Tensor, length: usize) -> Result<()> {
-        let ((kv_heads, t, head), k, v) = (k.dims3()?, k.contiguous()?, v.contiguous()?);
-        let (k, v) = (values(&k), values(&v));
-        let (k, v) = (k.slice()?, v.slice()?);
-        let vector = |kv: usize, at: usize| (kv * t + at) * head..(kv * t + at + 1) * head;
-        self.append((kv_heads, head), (length, t), |kv, n| &k[vector(kv, n)], |kv, n| &v[vector(kv, n)]);
-        Ok(())
+        let t = k.dim(1)?;
+        append_each(k, v, &mut [(self, length, t)])
     }
 
     /// The products of one query with the keys of a head, for the first `positions`.
@@ -204,18 +200,25 @@ struct Unit {
 /// Appends the keys and values of the new positions of all rows, and gives the attention of their queries, (positions of all rows,
 /// heads · head). `q` is (heads, positions of all rows, head), scaled; `k` and `v` are (kv heads, positions of all rows, head).
 pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, rows: &mut [Row<'_>]) -> Result<Tensor> {
-    let ((kv_heads, n, head), k, v) = (k.dims3()?, k.contiguous()?, v.contiguous()?);
-    let (k, v) = (values(&k), values(&v));
-    let (k, v) = (k.slice()?, v.slice()?);
-    let mut at = 0;
-    for row in rows.iter_mut() {
-        let vector = |kv: usize, i: usize| (kv * n + at + i) * head..(kv * n + at + i + 1) * head;
-        let t = row.spans.len();
-        row.kv.append((kv_heads, head), (row.length, t), |kv, i| &k[vector(kv, i)], |kv, i| &v[vector(kv, i)]);
-        at += t;
-    }
+    let mut new: Vec<_> = rows.iter_mut().map(|row| (&mut *row.kv, row.length, row.spans.len())).collect();
+    append_each(k, v, &mut new)?;
     let seen: Vec<_> = rows.iter().map(|row| Seen { kv: row.kv, spans: row.spans }).collect();
-    look(q, kv_heads, &seen)
+    look(q, k.dim(0)?, &seen)
+}
+
+/// Appends to each of `rows`, with the positions that it has, so many positions of `k` and `v`, (kv heads, positions of all rows, head).
+fn append_each(k: &Tensor, v: &Tensor, rows: &mut [(&mut KvBlocks, usize, usize)]) -> Result<()> {
+    let ((kv_heads, n, head), mut at) = (k.dims3()?, 0);
+    with_values(&k.contiguous()?, |k| {
+        with_values(&v.contiguous()?, |v| {
+            for (kv, length, t) in rows {
+                let vector = |kv: usize, i: usize| (kv * n + at + i) * head..(kv * n + at + i + 1) * head;
+                kv.append((kv_heads, head), (*length, *t), |kv, i| &k[vector(kv, i)], |kv, i| &v[vector(kv, i)]);
+                at += *t;
+            }
+            Ok(())
+        })
+    })
 }
 
 /// The queries of a row: the keys and values that they look at, and the span of each.
@@ -229,9 +232,13 @@ pub struct Seen<'a> {
 /// The attention of queries of several rows, (positions of all rows, heads · head). `q` is (heads, positions of all rows, head), scaled.
 pub fn look(q: &Tensor, kv_heads: usize, rows: &[Seen<'_>]) -> Result<Tensor> {
     let (heads, n, head) = q.dims3()?;
-    let (group, device, q) = (heads / kv_heads.max(1), q.device().clone(), q.contiguous()?);
-    let q = values(&q);
-    let q = q.slice()?;
+    let all = with_values(&q.contiguous()?, |q| Ok(look_with(q, (heads, n, head), kv_heads, rows)))?;
+    Tensor::from_vec(all, (n, heads * head), q.device())
+}
+
+/// The same for the numbers of the queries.
+fn look_with(q: &[f32], (heads, n, head): (usize, usize, usize), kv_heads: usize, rows: &[Seen<'_>]) -> Vec<f32> {
+    let group = heads / kv_heads.max(1);
     let vector = |h: usize, at: usize| (h * n + at) * head..(h * n + at + 1) * head;
     let (mut units, mut starts, mut at, mut read) = (Vec::new(), Vec::new(), 0, 0);
     for (number, row) in rows.iter().enumerate() {
@@ -265,7 +272,7 @@ pub fn look(q: &Tensor, kv_heads: usize, rows: &[Seen<'_>]) -> Result<Tensor> {
             all[(at * heads + h) * head..(at * heads + h + 1) * head].copy_from_slice(vector);
         }
     }
-    Tensor::from_vec(all, (n, heads * head), &device)
+    all
 }
 
 impl Block {
@@ -273,23 +280,5 @@ impl Block {
     fn of(&self, kv: usize, head: usize) -> (Stored<'_>, Stored<'_>) {
         let (keys, values) = (head * BLOCK, BLOCK * padded(head));
         (self.keys.part(kv * keys, keys), self.values.part(kv * values, values))
-    }
-}
-
-/// The numbers of a contiguous tensor: its storage, and where they are.
-struct Values<G>(G, Option<(usize, usize)>);
-
-fn values(x: &Tensor) -> Values<impl Deref<Target = Storage> + '_> {
-    let (storage, layout) = x.storage_and_layout();
-    Values(storage, layout.contiguous_offsets())
-}
-
-impl<G: Deref<Target = Storage>> Values<G> {
-    /// The numbers, if they are in f32 on a CPU.
-    fn slice(&self) -> Result<&[f32]> {
-        match (&*self.0, self.1) {
-            (Storage::Cpu(CpuStorage::F32(values)), Some((from, to))) => Ok(&values[from..to]),
-            _ => bail!("attention in blocks needs contiguous numbers in f32 on a CPU: this is a bug"),
-        }
     }
 }

@@ -61,7 +61,7 @@ fn products<T: Widen>(weight: &[T], x: &[f32], (n, k): (usize, usize)) -> Vec<f3
             _ => {
                 let mut wide = vec![0f32; k];
                 for (row, out) in rows.chunks_exact(k).zip(out.chunks_exact_mut(m)) {
-                    Arch::new().dispatch(Widening { row, wide: &mut wide });
+                    widen_all(row, &mut wide);
                     Arch::new().dispatch(Dots { rows: x, x: &wide, k, out });
                 }
             }
@@ -70,9 +70,14 @@ fn products<T: Widen>(weight: &[T], x: &[f32], (n, k): (usize, usize)) -> Vec<f3
     columns
 }
 
+/// The numbers in f32, exactly.
+pub(super) fn widen_all<T: Widen>(numbers: &[T], wide: &mut [f32]) {
+    Arch::new().dispatch(Widening { numbers, wide });
+}
+
 /// A number of a matrix that becomes f32, exactly. `half` converts eight numbers in each call of a function, which takes twice as long
 /// as the whole product.
-trait Widen: Copy + Sync {
+pub(super) trait Widen: Copy + Sync {
     fn widen(self) -> f32;
 }
 
@@ -107,9 +112,8 @@ impl Widen for bf16 {
     }
 }
 
-/// A row becomes f32.
 struct Widening<'a, T> {
-    row: &'a [T],
+    numbers: &'a [T],
     wide: &'a mut [f32],
 }
 
@@ -118,7 +122,7 @@ impl<T: Widen> WithSimd for Widening<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        self.wide.iter_mut().zip(self.row).for_each(|(wide, number)| *wide = number.widen());
+        self.wide.iter_mut().zip(self.numbers).for_each(|(wide, number)| *wide = number.widen());
     }
 }
 

@@ -11,9 +11,7 @@ use super::{
     quantised::Quantised,
 };
 use candle_core::{
-    CpuStorage, DType, Device, Error, Result, Storage, Tensor, bail,
-    quantized::{GgmlType, QMatMul},
-    utils::barrier_pool,
+    CpuStorage, DType, Device, Error, Result, Storage, Tensor, bail, quantized::QMatMul, utils::barrier_pool,
 };
 use candle_nn::Module;
 use half::{bf16, f16};
@@ -135,7 +133,7 @@ impl Linear {
             }
             None => maps.iter().map(|map| map.forward(x)).collect::<Result<Vec<_>>>()?,
         };
-        products.try_into().map_err(|_| Error::msg("another number of products: this is a bug"))
+        in_array(products)
     }
 
     /// Its quantised matrix, on a CPU.
@@ -175,6 +173,11 @@ impl Module for Linear {
             }
         }
     }
+}
+
+/// A list of `N` products. Fails for another number.
+pub fn in_array<const N: usize>(products: Vec<Tensor>) -> Result<[Tensor; N]> {
+    products.try_into().map_err(|_| Error::msg("another number of products: this is a bug"))
 }
 
 /// (m, input) in f32 on a CPU -> (m, output)
@@ -283,8 +286,8 @@ impl Halves<'_> {
     /// Writes the values from the index `from` on to `out`.
     fn widen(&self, from: usize, out: &mut [f32]) {
         match self {
-            Halves::F16(values) => f16::to_float(&values[from..from + out.len()], out),
-            Halves::BF16(values) => bf16::to_float(&values[from..from + out.len()], out),
+            Halves::F16(values) => few::widen_all(&values[from..from + out.len()], out),
+            Halves::BF16(values) => few::widen_all(&values[from..from + out.len()], out),
         }
     }
 }

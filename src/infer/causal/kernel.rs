@@ -1,7 +1,8 @@
 //! The attention of some queries that share their keys, block by block, with the widest instructions of the processor.
 
 use super::{BLOCK, SeenSpan};
-use half::{f16, slice::HalfFloatSliceExt};
+use crate::infer::few::widen_all;
+use half::f16;
 use pulp::{Arch, Simd, WithSimd};
 
 /// The length of a row of values in a block, for heads of `head` dimensions: a multiple of every vector's length.
@@ -36,7 +37,7 @@ impl<'a> Stored<'a> {
             Stored::F32(numbers) => numbers,
             Stored::F16(numbers) => {
                 room.resize(numbers.len(), 0.0);
-                numbers.convert_to_f32_slice(room);
+                widen_all(numbers, room);
                 room
             }
         }

@@ -134,18 +134,30 @@ impl DenseBlock {
                 SCRATCH.set(scratch);
             }
         });
-        let (mut joined, mut out) = (&joined[..], &mut mixed[..]);
-        for t in lengths {
-            let heads = Heads { t: *t, heads: self.heads, d: width / self.heads, sees: pass.sees };
-            let (this, others) = out.split_at_mut(t * width);
-            heads.attend(&joined[..t * 3 * width], this, pass.threads);
-            (joined, out) = (&joined[t * 3 * width..], others);
-        }
+        self.attend(joined, lengths, pass, mixed);
         let pieces = x.par_chunks_mut(each * width).zip(mixed.par_chunks(each * width));
         pieces.for_each(|(x, mixed)| {
             self.out.multiply(mixed, x, true);
             self.feed(x, if each < rows { 1 } else { pass.threads });
         });
+    }
+
+    /// Writes the attention of each input to `mixed`.
+    fn attend(&self, mut joined: &[f32], lengths: &[usize], pass: Pass, mut mixed: &mut [f32]) {
+        let (width, mut inputs) = (self.width(), Vec::with_capacity(lengths.len()));
+        for t in lengths {
+            let (this, others) = mixed.split_at_mut(t * width);
+            inputs.push((*t, &joined[..t * 3 * width], this));
+            (joined, mixed) = (&joined[t * 3 * width..], others);
+        }
+        let threads = pass.threads.div_ceil(lengths.len().max(1));
+        let one = |(t, joined, mixed): (usize, &[f32], &mut [f32])| {
+            Heads { t, heads: self.heads, d: width / self.heads, sees: pass.sees }.attend(joined, mixed, threads);
+        };
+        match pass.threads {
+            1 => inputs.into_iter().for_each(one),
+            _ => inputs.into_par_iter().for_each(one),
+        }
     }
 
     /// The feed-forward part of some rows, with the norm before it and those after it. So many threads share the activation.
@@ -259,15 +271,13 @@ impl DenseBlocks {
         let mut states = with_values(x, |x| Ok(x.to_vec()))?;
         let threads = rayon::current_num_threads();
         let (many, few) = lengths.split_at(lengths.len() - lengths.len() % threads);
-        let (first, mut rest) = states.split_at_mut(many.iter().sum::<usize>() * width);
+        let (first, rest) = states.split_at_mut(many.iter().sum::<usize>() * width);
         let alone = Pass { sees, threads: 1 };
         let pieces = pieces(first, many, width, threads).into_par_iter().with_max_len(1);
         pieces.for_each(|(states, lengths)| self.pass(states, lengths, alone));
-        for t in few {
-            let (states, others) = rest.split_at_mut(t * width);
+        if !few.is_empty() {
             // on a thread of the pool, so that each part begins without a message to it
-            rayon::scope(|_| self.pass(states, &[*t], Pass { sees, threads }));
-            rest = others;
+            rayon::scope(|_| self.pass(rest, few, Pass { sees, threads }));
         }
         Tensor::from_vec(states, (rows, width), &Device::Cpu)
     }

@@ -5,9 +5,9 @@
 //! never leave it. Activations are rounded as candle rounds them, and a block's products are summed as whole numbers. Each number of
 //! a product comes from the same operations in the same order for any number of rows of activations and of threads.
 
-use crate::infer::linear::in_parallel;
+use crate::infer::{few::widen_all, linear::in_parallel};
 use candle_core::{Device, Result, Tensor};
-use half::{f16, slice::HalfFloatSliceExt};
+use half::f16;
 use pulp::{NullaryFnOnce, as_arrays, as_arrays_mut, cast, f32x8, i32x8, x86::V3};
 use std::arch::x86_64::__m256i;
 
@@ -115,7 +115,7 @@ impl Eights {
         let groups = AT_ONCE.min(self.dims.0.div_ceil(GROUP) - from);
         let of_groups = |length: usize| from * length..(from + groups) * length;
         let mut scales = vec![0f32; groups * blocks * GROUP];
-        self.scales[of_groups(blocks * GROUP)].convert_to_f32_slice(&mut scales);
+        widen_all(&self.scales[of_groups(blocks * GROUP)], &mut scales);
         let values = &self.values[of_groups(blocks * STEPS)];
         let mut at = 0;
         while at < m {

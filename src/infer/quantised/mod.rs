@@ -90,10 +90,18 @@ impl Quantised {
     pub fn read(
         stored: GgmlDType,
         dims: (usize, usize),
-        read: impl FnMut(Range<usize>) -> Result<Vec<u8>>,
+        mut read: impl FnMut(Range<usize>) -> Result<Vec<u8>>,
     ) -> Result<Quantised> {
-        let kernel = Kernel::find(held_as(stored), dims.1)?;
-        Quantised::open(stored, dims, kernel, read)
+        let (n, dtype) = (dims.0, held_as(stored));
+        let kernel = Kernel::find(dtype, dims.1)?;
+        if let (GgmlDType::Q8_0, None, Some(mut eights)) = (dtype, kernel, Eights::new(dims)) {
+            let step = rows_at_once(dims, dtype)?;
+            for at in (0..n).step_by(step) {
+                eights.append(&in_held_type(stored, read(at..n.min(at + step))?));
+            }
+            return Ok(Quantised { held: Held::Eights(eights), source: None, step, dtype, dims });
+        }
+        Quantised::in_tiles(stored, dims, kernel, read)
     }
 
     /// As [`read`](Self::read), for a matrix whose rows are looked up; with `products`, it is multiplied too. `read` is then
@@ -107,29 +115,11 @@ impl Quantised {
         if !products {
             return Quantised::in_tiles(stored, dims, None, read);
         }
-        let kernel = Kernel::find(held_as(stored), dims.1)?;
-        let mut table = Quantised::open(stored, dims, kernel, &read)?;
-        table.source =
-            kernel.map(|_| Source(Box::new(move |rows| read(rows).map(|bytes| in_held_type(stored, bytes)))));
-        Ok(table)
-    }
-
-    /// A matrix for products, packed by `kernel` if candle has one.
-    fn open(
-        stored: GgmlDType,
-        dims: (usize, usize),
-        kernel: Option<Kernel>,
-        mut read: impl FnMut(Range<usize>) -> Result<Vec<u8>>,
-    ) -> Result<Quantised> {
-        let (n, dtype) = (dims.0, held_as(stored));
-        if let (GgmlDType::Q8_0, None, Some(mut eights)) = (dtype, kernel, Eights::new(dims)) {
-            let step = rows_at_once(dims, dtype)?;
-            for at in (0..n).step_by(step) {
-                eights.append(&in_held_type(stored, read(at..n.min(at + step))?));
-            }
-            return Ok(Quantised { held: Held::Eights(eights), source: None, step, dtype, dims });
+        let mut table = Quantised::read(stored, dims, &read)?;
+        if let Held::Packed(..) = table.held {
+            table.source = Some(Source(Box::new(move |rows| read(rows).map(|bytes| in_held_type(stored, bytes)))));
         }
-        Quantised::in_tiles(stored, dims, kernel, read)
+        Ok(table)
     }
 
     fn in_tiles(

@@ -1,8 +1,8 @@
 //! The linear maps of a decoder: those of all families, but few rows are multiplied so that each row's result is the same bits for
 //! any number of rows. Replies that are written together, and drafts, rely on it.
 
-use crate::infer::{few, ops::Linear, quantised::FEW};
-use candle_core::{DType, Error, Result, Tensor};
+use crate::infer::{few, linear::in_array, ops::Linear, quantised::FEW};
+use candle_core::{DType, Result, Tensor};
 use candle_nn::Module;
 
 /// A linear map `(rows, input) -> (rows, output)`.
@@ -29,8 +29,7 @@ impl Map {
         if maps.iter().all(|map| map.floating.is_none()) {
             return Linear::forward_all(maps.map(|map| &map.linear), x);
         }
-        let products: Vec<Tensor> = maps.iter().map(|map| map.forward(x)).collect::<Result<_>>()?;
-        products.try_into().map_err(|_| Error::msg("another number of products: this is a bug"))
+        in_array(maps.iter().map(|map| map.forward(x)).collect::<Result<_>>()?)
     }
 
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
