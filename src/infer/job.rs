@@ -13,14 +13,14 @@ use ::image::RgbImage;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
-/// An [`Item`](crate::exchange::Item) of a request, in the form that a model reads.
+/// An [`Item`] of a request, in the form that a model reads.
 #[derive(Debug)]
 pub enum Input {
     /// A text.
     Text(String),
     /// A decoded picture.
     Image(Arc<RgbImage>),
-    /// What the model computed for this picture before ([`Perceived`](super::perceived::Perceived)). A model that keeps nothing
+    /// What the model computed for this picture before ([`Perceived`]). A model that keeps nothing
     /// there gets none.
     Seen(Arc<Vec<f32>>),
     /// Sound that is decoded piece by piece.
