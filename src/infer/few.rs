@@ -96,7 +96,7 @@ impl Widen for f16 {
         let usual = wide + ((127 - 15) << 23);
         let next = usual + (1 << 23);
         match wide & 0x0f80_0000 {
-            // below 2⁻¹⁴ there is no leading one
+            // subnormal numbers (below 2⁻¹⁴) lack the implicit leading bit
             0 => f32::from_bits(next) - f32::from_bits(next & 0xff80_0000),
             // infinity and NaN have the largest exponent
             0x0f80_0000 => f32::from_bits(usual + ((127 - 15) << 23)),

@@ -88,7 +88,7 @@ impl Attention {
                     let scores = part(queries)?.matmul(&part(keys)?.t()?)?; // (1, 1, 1, s)
                     candle_nn::ops::softmax_last_dim(&scores)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
                 }
-                Kept::Joined(None) => bail!("there are no keys: this is a bug"),
+                Kept::Joined(None) => bail!("the key cache is empty: this is a bug"),
             }
         };
         heads.iter().map(one).collect()
@@ -100,7 +100,7 @@ impl Attention {
         let mixed = match kept {
             Kept::Blocks(kv) => causal::look(&queries.squeeze(0)?, self.heads, &[Seen { kv, spans }])?,
             Kept::Joined(Some((k, v))) => ops::attend_heads(queries, k, v, mask)?.transpose(1, 2)?,
-            Kept::Joined(None) => bail!("there are no keys: this is a bug"),
+            Kept::Joined(None) => bail!("the key cache is empty: this is a bug"),
         };
         self.out.forward(&mixed.reshape((1, (), self.width))?)
     }
@@ -344,7 +344,9 @@ impl Net {
         // `scale_embedding` of the configuration is not applied; transformers ignores it too.
         let x = (x + self.positions_out.narrow(0, length, t)?)?;
         let mut x = x.unsqueeze(0)?; // (1, t, width)
-        let mask = if t == 1 { None } else { Some(ops::causal_mask(t, length, x.dtype(), x.device())?) };
+        // attention in blocks needs spans instead
+        let masked = t > 1 && matches!(memory.own.first(), Some(Kept::Joined(_)));
+        let mask = if masked { Some(ops::causal_mask(t, length, x.dtype(), x.device())?) } else { None };
         let before: Vec<SeenSpan> = (length..length + t).map(|last| (0, last + 1)).collect();
         let all = vec![(0, positions); t];
         for (n, block) in self.decoder.iter().enumerate() {
